@@ -10,6 +10,7 @@ import numpy as np
 
 from benchmarks.traffic import Exchange, Traffic
 from netagents.experiment import Experiment, load_experiment
+from netagents.launchers.in_process_network import InProcessNetwork
 from netagents.launchers.launch import launch
 from netagents.learning import Setup
 from netagents.learning.prepared_experiment import Prepared, prepare
@@ -63,6 +64,15 @@ def train(experiment: Experiment, launcher: str) -> Measured:
         stepping = events["traffic"]["sample_seconds"] if "traffic" in events else 0.0
         messages = run.ledger.total.messages
         return Measured(ended - start, stepping, (horizon - 1) * experiment.learning.iterations, messages)
+
+
+def play_seconds(experiment: Experiment) -> float:
+    """Seconds per step that an experiment computes in one process, without a message: environment, policies, and what agents keep of it."""
+    prepared = prepare(experiment)
+    network = InProcessNetwork(prepared.setup, prepared.environment)
+    for _ in network.run(0, experiment.learning.iterations):
+        pass
+    return network.sample_seconds / (prepared.setup.steps * experiment.learning.iterations)
 
 
 def traffic_of(prepared: Prepared) -> Traffic:

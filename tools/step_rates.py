@@ -1,5 +1,5 @@
 """Measurement of the step-time model's defaults: ``python -m tools.step_rates`` prints what :class:`netagents.studies.cost_model.Rates`
-should hold for this machine.
+should hold for this machine, and with ``--transport ipc`` what ``OVER_ZEROMQ`` should.
 
 Each repetition runs the reference chains of both routings with one process per agent and fits the rates; the medians over repetitions are
 the defaults to write down.  Run it on an idle machine.  ``netagents plan --measure`` fits a user's own machine and needs no defaults.
@@ -13,7 +13,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from netagents.studies.cost_model import Rates
+from netagents.nodes.bootstrap.node_addresses import link_scheme
+from netagents.studies.cost_model import Rates, default_rates
 from netagents.studies.step_time_model import REFERENCES, calibrate
 
 
@@ -41,7 +42,7 @@ def main(arguments: Sequence[str]) -> int:
     if min(options.batch, options.repeats) < 1:
         parser.error("--batch and --repeats are at least 1")
     rows = [
-        ("defaults", Rates(), float("nan")),
+        ("defaults", default_rates(link_scheme(options.transport)), float("nan")),
         *((name, *fit) for name, fit in measure(options.batch, options.repeats, options.transport).items()),
     ]
     print(f"{'routing':<10}{'us per wake-up':>16}{'us per message':>16}{'us per step':>14}{'error':>9}")

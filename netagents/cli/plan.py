@@ -45,8 +45,9 @@ def plan(
     from netagents.learning.lossy_links import LEAST_ANSWERED
     from netagents.learning.prepared_experiment import prepare
     from netagents.messages import Kind
+    from netagents.nodes.bootstrap.node_addresses import link_scheme
     from netagents.reports import summary
-    from netagents.studies.cost_model import parse_link, predict
+    from netagents.studies.cost_model import default_rates, parse_link, predict
     from netagents.studies.lossy_wait_model import predict_lossy_wait
     from netagents.studies.placement_cost import predict_hosts
     from netagents.studies.step_time_model import calibrate, compute_seconds
@@ -85,7 +86,7 @@ def plan(
     Console(markup=False).print("per iteration", grid, "")
     if cost.audit is not None:
         _print_audit(cost.audit, iterations)
-    steps, relay = cost.steps, cost.relay
+    steps, relay, scheme = cost.steps, cost.relay, link_scheme(loaded.experiment.runtime.transport)
     low, high = relay.framed_range
     facts = [
         ("routing", cost.routing),
@@ -105,7 +106,7 @@ def plan(
         ("links", f"{cost.direct_links:,} between agents with direct routing, {relay.links:,} with relay"),
         ("memory", f"{byte_size(cost.memory_bytes[0])} for the largest agent, {byte_size(cost.memory_bytes[1])} for all"),
         ("critic", f"{cost.critic_entries:,} possible entries in the largest critic" if cost.critic_entries else "networks"),
-        ("step, one host", f"about {cost.step_seconds() * 1e3:.3g} ms (an estimate)"),
+        ("step, one host", f"about {cost.step_seconds(rates=default_rates(scheme)) * 1e3:.3g} ms over {scheme} links (an estimate)"),
         *(
             (f"step, {each.name}", f"about {cost.step_seconds(each) * 1e3:.3g} ms, every agent on its own host (an estimate)")
             for each in links
@@ -131,15 +132,13 @@ def plan(
             ),
         ]
     if measure:
-        from netagents.nodes.bootstrap.node_addresses import link_scheme
-
         typer.echo("measuring: short runs of chains for the costs of this machine, then the experiment itself", err=True)
         calibration = calibrate(setup.batch, loaded.experiment.routing, loaded.experiment.runtime.transport)
         predicted, seconds = calibration.step_seconds(prepared), measured_step_seconds(loaded, measure)
         wakeup, message, fixed = (1e6 * rate for rate in calibration.rates)
         facts += [
             (
-                f"this machine, {link_scheme(loaded.experiment.runtime.transport)} links",
+                f"this machine, {scheme} links",
                 f"{wakeup:.3g} us per wake-up, {message:.3g} us per message, {fixed:.3g} us per step "
                 f"(within {calibration.error:.0%} of the chains they come from)",
             ),

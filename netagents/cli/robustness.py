@@ -30,6 +30,9 @@ def robustness(
     ] = None,
     attackers: Annotated[int, typer.Option("--attackers", min=1, max=1000, help="Adversaries per run and group.")] = 1,
     episodes: Annotated[int, typer.Option("--episodes", "-n", min=2, max=100_000, help="Episodes per adversary.")] = 256,
+    messages: Annotated[
+        bool, typer.Option("--messages/--no-messages", help="Also corrupt each neighbour's messages: the square of the number of agents.")
+    ] = True,
     out: Annotated[
         Path | None, typer.Option("--out", help="Study directory; the same one again goes on. Default: studies/robustness-NAME.")
     ] = None,
@@ -67,6 +70,7 @@ def robustness(
         budget=budget,
         attackers=attackers,
         episodes=episodes,
+        messages=messages,
     )
     page = write_robustness_page(directory.path)
     for sentence in robustness_sentences(load_robustness(directory.path)):

@@ -24,6 +24,8 @@ from netagents.policies.torch_mlp import TrainedMlp, tensor
 if TYPE_CHECKING:
     import torch
 
+    from netagents.policies.perceptron_gradient import Layers
+
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 PAIR = 2
@@ -74,13 +76,14 @@ class NeuralCritic(TargetNetwork):
         layout = MlpLayout((inputs, *settings.hidden, 1), settings.activation)
         weights = [layout.first_weights(generator, LAST_GAIN) for _ in range(PAIR)]
         super().__init__(TrainedMlp(layout, weights, settings.learning_rate, settings.max_grad_norm, name, agent), layout)
+        self.target_layers = self.net.layers_of(self.target)
 
     def pair(self, features: torch.Tensor, weights: torch.Tensor | None = None, units: PopArt | None = None) -> FloatArray:
         """(2, M) values of both networks at features (M, F); with other weights and units than their own where some are given."""
         import torch
 
         with torch.no_grad():
-            outputs: Float32 = (self.net(features) if weights is None else self.net(features, weights)).squeeze(2).numpy()
+            outputs: Float32 = self.net(features, weights).squeeze(2).numpy()
         return (units or self.units).values(outputs)
 
     def values(self, features: torch.Tensor) -> FloatArray:
@@ -119,18 +122,22 @@ class NeuralCritic(TargetNetwork):
         drawn = [half[generator.integers(0, half.size, (steps, min(size, half.size)))] for half in halves]
         width = min(each.shape[1] for each in drawn)
         index = torch.from_numpy(np.stack([each[:, :width] for each in drawn], axis=1))
-        error = 0.0
-        for step in range(steps):
-            minibatch = index[step]
-            with torch.no_grad():
-                ahead = self.net(batch.features[minibatch + batch.copies], self.target).squeeze(2)
-                goal = rewards[minibatch] + weight[minibatch] * ahead
-            difference = self.net(batch.features[minibatch]).squeeze(2) - goal
-            loss = 0.5 * difference.square().mean(dim=1).sum()
-            self.net.descend(loss, f"{where}, step {step}")
-            error = scale * float(difference.detach().square().mean().sqrt())
-            self.follow(self.settings.tau)
-        return error
+        share = mean_share(width)
+        with torch.no_grad():
+            for step in range(steps):
+                minibatch = index[step].view(-1)
+                ahead = self._pass(batch.features, minibatch + batch.copies, self.target_layers)[-1].squeeze(2)
+                goal = rewards[minibatch].view(ahead.shape) + weight[minibatch].view(ahead.shape) * ahead
+                *read, outputs = self._pass(batch.features, minibatch, self.net.layers)
+                # The loss is half the mean square of each network's differences.
+                difference = outputs.squeeze(2) - goal
+                self.net.descend_from(read, (difference * share).unsqueeze(2), f"{where}, step {step}")
+                self.follow(self.settings.tau)
+        return scale * float(difference.square().mean().sqrt())
+
+    def _pass(self, features: torch.Tensor, minibatch: torch.Tensor, layers: Layers) -> list[torch.Tensor]:
+        """What each layer reads, and the outputs (2, M, 1), at the rows (2 M,) of features that each network of the pair has drawn."""
+        return self.net.forward_pass(features.index_select(0, minibatch).view(PAIR, -1, features.shape[1]), layers)
 
 
 class ValueNetwork:
@@ -165,11 +172,16 @@ class ValueNetwork:
         Raises:
             NumericalError: a gradient is not finite.
         """
+        import torch
+
         self.units.follow(goals, [self.net.flat])
         targets = tensor((goals - self.units.centre) / self.units.scale)
-        for step, minibatch in enumerate(minibatch_indices(generator, len(goals), minibatches, self.settings.value_epochs)):
-            difference = self.net(features[minibatch])[0, :, 0] - targets[minibatch]
-            self.net.descend(0.5 * difference.square().mean(), f"{where}, step {step}")
+        with torch.no_grad():
+            for step, minibatch in enumerate(minibatch_indices(generator, len(goals), minibatches, self.settings.value_epochs)):
+                *read, outputs = self.net.forward_pass(features.index_select(0, minibatch))
+                # The loss is half the mean square of the differences.
+                difference = outputs[0, :, 0] - targets.index_select(0, minibatch)
+                self.net.descend_from(read, (difference * mean_share(len(minibatch))).view(outputs.shape), f"{where}, step {step}")
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """The network, Adam's moments, and the units of its outputs."""
@@ -188,3 +200,8 @@ def minibatch_indices(generator: np.random.Generator, count: int, minibatches: i
     parts = min(minibatches, count)
     orders = (generator.permutation(count) for _ in range(epochs))
     return [torch.from_numpy(np.ascontiguousarray(part)) for order in orders for part in np.array_split(order, parts)]
+
+
+def mean_share(count: int) -> float:
+    """1 / count as single precision has it: the slope of half a mean square in each difference is so much of it."""
+    return float(np.float32(1.0) / np.float32(count))

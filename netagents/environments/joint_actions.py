@@ -35,7 +35,7 @@ class JointActions:
         """The actions as the environment takes them; finite ones are checked all at once, since this runs every step.
 
         Args:
-            actions: one array per agent.
+            actions: one array per agent, or one array of all.
             masks: per agent ``(B, |A_i|)`` legal actions, where the environment has them.
             step: for the lines of errors.
 
@@ -64,6 +64,9 @@ class JointActions:
             raise IllegalActionError(agent, step, f"action {joint[agent, copy]}", f"actions are 0..{self._action_sizes[agent] - 1}")
 
     def _joined(self, actions: Sequence[NDArray[Any]], step: int) -> NDArray[np.int64]:
+        if isinstance(actions, np.ndarray) and actions.shape == (len(self._action_sizes), self._batch) and actions.dtype.kind in "ui":
+            joint: NDArray[np.int64] = actions.astype(np.int64)
+            return joint
         try:
             return np.concatenate(actions, dtype=np.int64).reshape(len(self._action_sizes), self._batch)
         except (TypeError, ValueError):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -81,6 +82,8 @@ class InProcessNetwork:
         self.snapshots: dict[int, Mapping[str, NDArray[Any]]] = {}
         """Per agent every named array of the newest state that they told; it is that after ``snapshot_iteration``."""
         self.snapshot_iteration = -1
+        self.sample_seconds = 0.0
+        """Spent in the steps of all iterations so far, where these are played without messages; what agents learn does not count."""
 
     @property
     def tabular_agents(self) -> list[TabularAgent]:
@@ -129,7 +132,9 @@ class InProcessNetwork:
         executed = 0
         audit: BranchRounds | None = None
         if self._at_once and len(rollouts) == self.setup.n:
+            start = perf_counter()
             self._play(iteration, rollouts)
+            self.sample_seconds += perf_counter() - start
             executed = self.setup.steps
             for index, generator in enumerate(generators):
                 try:
@@ -195,6 +200,7 @@ class InProcessNetwork:
             windows.append((request.decide, window))
         observers = [request.observe for request in rollouts]
         forms = [(request.sample_action.actions.dtype, request.sample_action.actions.shape) for request in rollouts]
+        (dtype, shape), alike = forms[0], len(set(forms)) == 1
         messages = self._begin(iteration)
         ledger.count_steps(iteration, messages, steps)
         for step in range(steps + 1):
@@ -203,9 +209,12 @@ class InProcessNetwork:
             states = [message.observation.tobytes() for message in messages]
             joint_action = [decide(step, [states[j] for j in window]) for decide, window in windows]
             if step < steps:
-                actions = [np.frombuffer(each, dtype).reshape(shape) for each, (dtype, shape) in zip(joint_action, forms, strict=True)]
+                actions: Any
+                if alike:
+                    actions = np.frombuffer(b"".join(joint_action), dtype).reshape(len(joint_action), *shape)
+                else:
+                    actions = [np.frombuffer(each, dtype).reshape(shape) for each, (dtype, shape) in zip(joint_action, forms, strict=True)]
                 messages = session.advance(actions)
-                ledger.count_executed(messages)
 
     def _step(self, iteration: int, step: int, actions: list[NDArray[Any]] | None) -> None:
         with self._numbers.of(ENVIRONMENT_OWNER):

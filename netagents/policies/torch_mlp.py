@@ -6,7 +6,8 @@ torch is imported when the first network is made, never by commands or by runs w
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +18,8 @@ from netagents.policies.mlp import Float32, MlpLayout, NetworkLayout
 
 if TYPE_CHECKING:
     import torch
+
+    from netagents.policies.perceptron_gradient import Layers
 
 
 @contextlib.contextmanager
@@ -84,36 +87,43 @@ class TrainedWeights:
             NumericalError: the gradient is not finite; nothing has been changed.
         """
         import torch
-        from torch.optim.adam import adam
 
         (gradient,) = torch.autograd.grad(loss, self.flat)
+        with torch.no_grad():
+            return self.step(gradient, where)
+
+    def step(self, gradient: torch.Tensor, where: str) -> float:
+        """:meth:`descend` by a gradient (copies, P), which is used up; to be called where no graph is recorded."""
+        import torch
+
         norms = gradient.norm(dim=1, keepdim=True)
         square = float((norms * norms).sum())
-        if not np.isfinite(square):
+        if not isfinite(square):
             raise NumericalError(
                 f"the gradient of the {self.name} is not finite",
                 where=f"agent {self.agent}, {where}",
                 fix="lower the learning rates, or mend the environment's observations and rewards",
             )
-        if self.gradient_clip is not None:
+        # The sum is at least the largest square: mostly nothing is too long, and a factor of 1 changes no bit.
+        if self.gradient_clip is not None and square > (0.99 * self.gradient_clip) ** 2:
             gradient *= (self.gradient_clip / norms.clamp_min(1e-12)).clamp_max(1.0)
-        with torch.no_grad():
-            adam(
-                [self.flat],
-                [gradient],
-                [self.mean],
-                [self.square],
-                [],
-                [self.steps],
-                fused=True,
-                amsgrad=False,
-                beta1=0.9,
-                beta2=0.999,
-                lr=self.rate,
-                weight_decay=0.0,
-                eps=1e-8,
-                maximize=False,
-            )
+        # What torch.optim.adam.adam calls in the end, without its choice among other ways.
+        self.steps += 1
+        torch._fused_adam_(
+            [self.flat],
+            [gradient],
+            [self.mean],
+            [self.square],
+            [],
+            [self.steps],
+            amsgrad=False,
+            lr=self.rate,
+            beta1=0.9,
+            beta2=0.999,
+            weight_decay=0.0,
+            eps=1e-8,
+            maximize=False,
+        )
         return square
 
     def weights(self, copy: int = 0) -> Float32:
@@ -157,13 +167,56 @@ class TrainedMlp(TrainedWeights):
     def __init__(self, layout: MlpLayout, weights: list[Float32], rate: float, gradient_clip: float | None, name: str, agent: int) -> None:
         super().__init__(layout, weights, rate, gradient_clip, name, agent)
         self.layout = layout
+        self._layers: tuple[torch.Tensor, Layers] | None = None
 
     def __call__(self, features: torch.Tensor, flat: torch.Tensor | None = None) -> torch.Tensor:
         """(copies, M, inputs), or (M, inputs) for all, to (copies, M, outputs); with other weights where ``flat`` is given."""
         import torch
 
-        whole = self.flat if flat is None else flat
-        parts = whole.split_with_sizes(self.layout.parts, dim=1)
+        if not torch.is_grad_enabled():
+            return self.forward_pass(features, None if flat is None else self.layers_of(flat))[-1]
+        if flat is None and not features.requires_grad:
+            from netagents.policies.perceptron_gradient import Perceptron
+
+            outputs: torch.Tensor = Perceptron.apply(self.flat, self.layers, features, self.layout)  # type: ignore[no-untyped-call]
+            return outputs
+        return self._recorded(features, self.flat if flat is None else flat)
+
+    @property
+    def layers(self) -> Layers:
+        """Its own layers, views of the weights, which follow their changes."""
+        if self._layers is None or self._layers[0] is not self.flat:
+            self._layers = self.flat, self.layers_of(self.flat)
+        return self._layers[1]
+
+    def layers_of(self, flat: torch.Tensor) -> Layers:
+        """The layers of other weights (copies, P), which follow their changes."""
+        from netagents.policies.perceptron_gradient import layers_of
+
+        return layers_of(flat, self.layout)
+
+    def forward_pass(self, features: torch.Tensor, layers: Layers | None = None) -> list[torch.Tensor]:
+        """What each layer reads, and the outputs (copies, M, outputs); to be called where no graph is recorded.
+
+        Args:
+            features: (copies, M, inputs), or (M, inputs) for all.
+            layers: of other weights than its own.
+        """
+        from netagents.policies.perceptron_gradient import forward_pass
+
+        return forward_pass(self.layers if layers is None else layers, features, self.layout.activation)
+
+    def descend_from(self, read: Sequence[torch.Tensor], slope: torch.Tensor, where: str) -> float:
+        """:meth:`descend`, given what each layer read and the gradient of the loss in the outputs; likewise without a graph."""
+        from netagents.policies.perceptron_gradient import flat_gradient
+
+        return self.step(flat_gradient(self.layers, read, slope, self.layout), where)
+
+    def _recorded(self, features: torch.Tensor, flat: torch.Tensor) -> torch.Tensor:
+        """The same, differentiable in the features as well, operation by operation."""
+        import torch
+
+        parts = flat.split_with_sizes(self.layout.parts, dim=1)
         hidden = features if features.dim() == 3 else features.expand(self.copies, *features.shape)
         layers = len(self.layout.sizes) - 1
         for number in range(layers):

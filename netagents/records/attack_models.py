@@ -49,7 +49,7 @@ class AttackRow(Record):
     clean: Measured
     attacked: Measured
     loss: Measured
-    sampled: Measured
+    sampled: Found
     random: Measured
     by_seed: Annotated[list[Finite], Many]
     noise: Annotated[list[NoisyAttack], Many]
@@ -85,6 +85,7 @@ class AttackFacts(Record):
     notes: Annotated[list[Text], Many]
     rows: Annotated[list[AttackRow], Field(fail_fast=True, min_length=1, max_length=1 << 16)]
     messages: Annotated[list[CorruptedMessage], Many]
+    corrupted: bool = True
 
 
 class RobustnessRow(Record):
@@ -98,6 +99,7 @@ class RobustnessRow(Record):
     clean_gain: Measured
     attacked_gain: Measured
     by_seed: Annotated[list[Finite], Many]
+    clean_by_seed: Annotated[list[Finite], Many] = Field(default_factory=list)
 
 
 class HopMessages(Record):
@@ -116,6 +118,7 @@ class RobustnessMethod(Record):
     rows: Annotated[list[RobustnessRow], Field(fail_fast=True, min_length=1, max_length=1 << 16)]
     cpu_seconds: Found
     time_ratio: Found
+    seconds_by_seed: Annotated[list[Finite | None], Many] = Field(default_factory=list)
     messages: Annotated[list[HopMessages], Many]
 
 

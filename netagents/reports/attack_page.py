@@ -69,17 +69,19 @@ def _name(row: Row) -> str:
 
 
 def _numbers(rows: Sequence[Row]) -> Markup:
-    heads = ("adversaries", "clean", "random there", "attacked, greedy", "attacked, sampled", "loss", "CPU seconds")
+    heads = {"clean": "clean", "random": "random there", "attacked": "attacked, greedy", "sampled": "attacked, sampled", "loss": "loss"}
+    kinds = [name for name in heads if name != "sampled" or any(row["sampled"][3] for row in rows)]
     body = [
         (
             row["label"].removeprefix("adversaries "),
-            *(interval(row[name]) for name in ("clean", "random", "attacked", "sampled", "loss")),
+            *(interval(row[name]) for name in kinds),
             "-" if row["cpu_seconds"] is None else short(row["cpu_seconds"]),
         )
         for row in rows
     ]
     caption = "Returns of each agent outside the group, without discount. Random there: the seats play at random."
-    return section("All groups", table(heads, body), caption=caption, wide=True)
+    columns = ("adversaries", *(heads[name] for name in kinds), "CPU seconds")
+    return section("All groups", table(columns, body), caption=caption, wide=True)
 
 
 def _skill(rows: Sequence[Row]) -> Markup:

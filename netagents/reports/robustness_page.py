@@ -41,7 +41,7 @@ def write_robustness_page(path: Path) -> Path:
     )
     groups = [row["adversaries"] for row in methods[0]["rows"]]
     parts = [_group(methods, number, name) for number, name in enumerate(groups)]
-    parts += [_time(methods), _messages(methods), _notes(facts)]
+    parts += [_losses(methods, groups), _time(methods), _messages(methods), _notes(facts)]
     return write_atomically(path / REPORT, page_of_sections(title, title, subtitle, parts, robustness_sentences(facts)))
 
 
@@ -66,9 +66,18 @@ def _group(methods: Sequence[Mapping[str, Any]], number: int, name: str) -> Mark
     return section(f"Adversaries {name}", table(heads, body), caption=caption, wide=True)
 
 
+def _losses(methods: Sequence[Mapping[str, Any]], groups: Sequence[str]) -> Markup:
+    """Every method under every group, where there are several."""
+    if len(groups) < 2:
+        return Markup("")
+    body = [(method["method"], *(interval(row["loss"]) for row in method["rows"])) for method in methods]
+    caption = "Clean return less attacked return of each victim, by who attacks together."
+    return section("Loss by group", table(("method", *groups), body), caption=caption, wide=True)
+
+
 def _time(methods: Sequence[Mapping[str, Any]]) -> Markup:
     body = [(method["method"], interval(method["cpu_seconds"]), interval(method["time_ratio"])) for method in methods]
-    caption = "CPU seconds of one training, start included, and relative to the first method with the same seed."
+    caption = "CPU seconds of one training, imports left out, and relative to the first method with the same seed."
     return section("Training time", table(("method", "CPU seconds", "relative"), body), caption=caption)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 from collections.abc import Sequence
@@ -36,6 +37,8 @@ def measure_attack(
     episodes: int,
     noises: Sequence[float] = (0.25, 0.5),
     checkpoint: int | None = None,
+    converged_only: bool = False,
+    messages: bool = True,
 ) -> dict[str, Any]:
     """Play the victims against everybody that was trained, and write ``attack.json``.
 
@@ -45,6 +48,8 @@ def measure_attack(
         episodes: per adversary, the same chances for all.
         noises: of the converged adversary's actions.
         checkpoint: of the victims (default: the newest).
+        converged_only: leave out half-trained adversaries, sampled ones, and what clean runs say; a third of the episodes is left.
+        messages: also corrupt messages, for each agent and each neighbour that its policy reads.
 
     Raises:
         RunDirectoryError: a training run is not finished, or damaged.
@@ -53,15 +58,15 @@ def measure_attack(
     with evaluation_environment(run) as environment:
         environment.open(episodes, None)
         attack = Attack(setup, environment, policies, episodes)
-        rows = [_row(attack, study, directory, setting, noises) for setting in study.settings]
-        environment.open(64, None)
-        try:
-            corrupted = [
-                {"agent": each.agent, "neighbour": each.neighbour, "hop": each.hop, **each.effect._asdict()}
-                for each in corrupted_messages(setup, environment, policies)
-            ]
-        except ValueError:
-            corrupted = []
+        rows = [_row(attack, study, directory, setting, noises, converged_only) for setting in study.settings]
+        corrupted = []
+        if messages:
+            environment.open(64, None)
+            with contextlib.suppress(ValueError):
+                corrupted = [
+                    {"agent": each.agent, "neighbour": each.neighbour, "hop": each.hop, **each.effect._asdict()}
+                    for each in corrupted_messages(setup, environment, policies)
+                ]
     facts = {
         "format_version": 1,
         "run": str(run.path),
@@ -76,6 +81,7 @@ def measure_attack(
         "notes": list(study.notes),
         "rows": rows,
         "messages": corrupted,
+        "corrupted": messages,
     }
     write_atomically(directory.path / ATTACK, (json.dumps(facts, indent=1, allow_nan=False) + "\n").encode())
     return facts
@@ -90,7 +96,9 @@ def load_attack(path: Path) -> dict[str, Any]:
     return read_record(path / ATTACK, ATTACK)
 
 
-def _row(attack: Attack, study: Study, directory: StudyDirectory, setting: StudySetting, noises: Sequence[float]) -> dict[str, Any]:
+def _row(
+    attack: Attack, study: Study, directory: StudyDirectory, setting: StudySetting, noises: Sequence[float], converged_only: bool
+) -> dict[str, Any]:
     """Everything about one group of adversaries of one kind."""
     group = tuple(int(word) for word in str(setting.values["adversaries"]).split(","))
     clean = attack.returns(group)
@@ -100,21 +108,22 @@ def _row(attack: Attack, study: Study, directory: StudyDirectory, setting: Study
     weighted = []
     for seed in study.seeds:
         trained = Run.open(directory.run_path(run_name(setting, seed)), names_of(setting.experiment))
-        for iteration in sorted(trained.checkpoints):
+        for iteration in [max(trained.checkpoints)] if converged_only else sorted(trained.checkpoints):
             adversaries = _seats(trained, group, iteration)
             by_skill.setdefault(iteration, []).append(float(attack.returns(group, adversaries).mean()))
         adversaries = _seats(trained, group, None)
         attacked.append(by_skill[max(by_skill)][-1])
-        drawn = attack.returns(group, adversaries, greedy=False)
-        sampled.append(float(drawn.mean()))
         for noise, values in by_noise.items():
             values.append(float(attack.returns(group, adversaries, noise=noise).mean()))
-        if len(group) == 1:
-            try:
-                estimate = attack.weighted_estimate(group[0], adversaries[group[0]])
-                weighted.append({**estimate._asdict(), "truth": _interval(drawn)})
-            except ValueError:
-                weighted = []
+        if not converged_only:
+            drawn = attack.returns(group, adversaries, greedy=False)
+            sampled.append(float(drawn.mean()))
+            if len(group) == 1:
+                try:
+                    estimate = attack.weighted_estimate(group[0], adversaries[group[0]])
+                    weighted.append({**estimate._asdict(), "truth": _interval(drawn)})
+                except ValueError:
+                    weighted = []
         result = directory.result(run_name(setting, seed)) or {}
         seconds.append(float(result.get("cpu_seconds", math.nan)))
     return {
@@ -124,7 +133,7 @@ def _row(attack: Attack, study: Study, directory: StudyDirectory, setting: Study
         "attacked": _interval(attacked),
         "loss": _interval(float(clean.mean()) - np.array(attacked)),
         "by_seed": attacked,
-        "sampled": _interval(sampled),
+        "sampled": _interval(sampled) if sampled else [None, None, None, 0],
         "random": _interval(attack.returns(group, noise=RANDOM)),
         "noise": [{"noise": noise, "attacked": _interval(values)} for noise, values in by_noise.items()],
         "skill": [{"iteration": iteration, "attacked": _interval(values)} for iteration, values in sorted(by_skill.items())],

@@ -12,6 +12,7 @@ effective sample size is small, it says little.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,7 +21,7 @@ from numpy.typing import NDArray
 from netagents.environments import NetworkedMDP
 from netagents.environments.spaces import Box, Discrete, Space, space_dtype
 from netagents.learning import Setup
-from netagents.learning.frozen_play import Players
+from netagents.learning.frozen_play import Choose, Players
 from netagents.messages import Step
 from netagents.policies import Policy, TabularPolicy
 from netagents.policies.neural_policy import BoxPolicy, CategoricalPolicy
@@ -73,6 +74,8 @@ class Attack:
             noise: probability with which an agent of the group acts uniformly at random instead, step by step.
             greedy: whether the group plays its most probable actions; the victims always do.
         """
+        if adversaries is None and greedy and noise == 0.0:
+            return np.asarray(self._outside(self._clean, group).mean(axis=1))
         seats = {} if adversaries is None else adversaries
         players = Players(self.setup, [seats.get(agent, policy) for agent, policy in enumerate(self.policies)])
         generators = {agent: stream(SEED, agent, Purpose.EVALUATION, 0) for agent in group}
@@ -88,7 +91,13 @@ class Attack:
             struck = generators[agent].random(len(own)) < noise
             return np.where(struck.reshape(-1, *(1,) * (own.ndim - 1)), other, own).astype(own.dtype)
 
-        return np.asarray(self._play(players, choose, group).mean(axis=1))
+        return np.asarray(self._outside(self._play(players, choose), group).mean(axis=1))
+
+    @cached_property
+    def _clean(self) -> FloatArray:
+        """(episodes, n) returns where nobody attacks."""
+        players = Players(self.setup, self.policies)
+        return self._play(players, lambda agent, _, messages: players.greedy(agent, messages))
 
     def weighted_estimate(self, seat: int, adversary: Policy) -> WeightedEstimate:
         """What episodes with the seat's own policy, sampled, say about an adversary there who samples, too.
@@ -125,11 +134,15 @@ class Attack:
     def _with(self, seat: int, adversary: Policy) -> list[Policy]:
         return [adversary if agent == seat else policy for agent, policy in enumerate(self.policies)]
 
-    def _play(self, players: Players, choose: Any, group: Sequence[int]) -> FloatArray:
-        """(episodes, victims) undiscounted returns."""
+    def _outside(self, returns: FloatArray, group: Sequence[int]) -> FloatArray:
+        """(episodes, victims) the columns of the agents outside a group."""
+        return returns[:, [agent for agent in range(self.setup.n) if agent not in group]]
+
+    def _play(self, players: Players, choose: Choose) -> FloatArray:
+        """(episodes, n) undiscounted returns."""
         session = self.setup.session(self.environment, self.episodes, SEED)
         plain, _ = players.returns(session, 0, self.setup.horizon, self.setup.discount, choose)
-        return plain[:, [agent for agent in range(self.setup.n) if agent not in group]]
+        return plain
 
 
 def _uniform(space: Space, mask: NDArray[np.bool_] | None, generator: np.random.Generator, copies: int) -> NDArray[Any]:

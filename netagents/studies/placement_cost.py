@@ -8,7 +8,7 @@ from netagents.launchers.hosts.agent_placement import Placement, place_agents
 from netagents.learning import Setup
 from netagents.learning.pair_traffic import Pair, pair_payload
 from netagents.randomness import ENVIRONMENT_OWNER, Purpose, stream
-from netagents.studies.cost_model import Cost, Link, Rates
+from netagents.studies.cost_model import OVER_ZEROMQ, Cost, Link, Rates
 
 RANDOM_SPREADS = 20
 """Random spreads whose mean is compared with the placement."""
@@ -40,7 +40,7 @@ class HostsCost:
         Args:
             cost: of the experiment. link: between the hosts. rates: of one host.
         """
-        rates = rates or Rates()
+        rates = rates or OVER_ZEROMQ
         share = self.largest / cost.n
         between = cost.between_agents()
         framed = between.framed / between.payload if between.payload else 1.0

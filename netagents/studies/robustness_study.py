@@ -116,6 +116,7 @@ def attack_all(
     budget: int | None,
     attackers: int,
     episodes: int,
+    messages: bool = True,
 ) -> dict[str, Any]:
     """Attack every trained run of the study that has not been attacked so yet, and write ``robustness.json``.
 
@@ -126,6 +127,7 @@ def attack_all(
         budget: iterations of an adversary's training (default: as many as the method's own).
         attackers: seeds of adversaries per group and run.
         episodes: per adversary.
+        messages: also corrupt messages, of each pair of agents.
 
     Raises:
         NetagentsError: a training failed; what is finished stays.
@@ -136,10 +138,10 @@ def attack_all(
         attack = attack_study(run, groups, budget=budget, seeds=attackers)
         check_real_folder(directory.path / ATTACKS)
         place = StudyDirectory.open_for(directory.path / ATTACKS / name, attack)
-        facts = _finished(place, attack, episodes)
+        facts = _finished(place, attack, episodes, messages)
         if facts is None:
             train(attack, place)
-            facts = measure_attack(run, attack, place, episodes=episodes, noises=())
+            facts = measure_attack(run, attack, place, episodes=episodes, noises=(), converged_only=True, messages=messages)
         result = directory.result(name) or {}
         by_setting[setting.label].append({"seed": seed, "facts": facts, "seconds": float(result.get("cpu_seconds", math.nan))})
     facts = _summary(study, by_setting, groups, attackers, episodes)
@@ -147,7 +149,7 @@ def attack_all(
     return facts
 
 
-def _finished(place: StudyDirectory, attack: Study, episodes: int) -> dict[str, Any] | None:
+def _finished(place: StudyDirectory, attack: Study, episodes: int, messages: bool) -> dict[str, Any] | None:
     """What an attack came to that was the same."""
     if not (place.path / "attack.json").exists():
         return None
@@ -156,6 +158,7 @@ def _finished(place: StudyDirectory, attack: Study, episodes: int) -> dict[str, 
         facts["episodes"] == episodes
         and facts["seeds"] == list(attack.seeds)
         and facts["budget"] == attack.base.learning.iterations
+        and (facts.get("corrupted", True) or not messages)
         and [row["label"] for row in facts["rows"]] == [setting.label for setting in attack.settings]
     )
     return facts if same and all(place.result(run_name(setting, seed)) for _, setting, seed in attack.runs()) else None
@@ -178,6 +181,7 @@ def _summary(
                     **{key: _interval(value) for key, value in values.items()},
                     "loss": _interval(values["clean"] - values["attacked"]),
                     "by_seed": values["attacked"].tolist(),
+                    "clean_by_seed": values["clean"].tolist(),
                     "clean_gain": _interval(values["clean"] - base["clean"]),
                     "attacked_gain": _interval(values["attacked"] - base["attacked"]),
                 }
@@ -189,6 +193,7 @@ def _summary(
                 "method": label,
                 "rows": rows,
                 "cpu_seconds": _interval(seconds),
+                "seconds_by_seed": [second if math.isfinite(second) else None for second in seconds.tolist()],
                 "time_ratio": _interval(seconds / np.array([one["seconds"] for one in by_setting[first]])),
                 "messages": [
                     {

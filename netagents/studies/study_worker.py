@@ -39,8 +39,11 @@ def work(job: dict[str, Any]) -> None:
     from netagents.studies.study_directory import RESULT
 
     path = Path(job["path"])
-    started, cpu = time.perf_counter(), _cpu_seconds()
     loaded = load_experiment(job["experiment"])
+    if loaded.experiment.uses_networks:
+        # Else the first training of a worker would seem to take longer than those after it, which the worker spares the import.
+        import torch.optim.adam  # noqa: F401
+    started, cpu = time.perf_counter(), _cpu_seconds()
     run = Run.open(path, names_of(loaded.experiment)) if path.exists() else launch(loaded, path=path)
     trained, trained_cpu = time.perf_counter() - started, _cpu_seconds() - cpu
     result: dict[str, Any] = {

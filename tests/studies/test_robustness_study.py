@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import combinations
 from pathlib import Path
 
 import pytest
 
+from benchmarks.robustness_studies import PAGE, exposure, rendered
 from netagents.cli.main import main
 from netagents.errors import UsageError
 from netagents.records.record_files import read_record
@@ -30,32 +32,60 @@ def write(folder: Path, name: str, n: int = 3, reads: int = 0) -> str:
 def test_methods_are_attacked_and_compared_seed_by_seed(tmp_path: Path) -> None:
     out = tmp_path / "study"
     words = ["study", "robustness", write(tmp_path, "hearing", reads=1), "--mir2", "0.1", "--seeds", "2", "--budget", "4", "-a", "1,2"]
-    words += ["-n", "32"]
+    words += ["-a", "0", "-n", "32"]
     words += ["--out", str(out), "--jobs", "1"]
     assert main(words) == 0
     facts = read_record(out / "robustness.json", "robustness.json")
     assert [each["method"] for each in facts["methods"]] == ["hearing", "hearing + information 0.1"]
     first = facts["methods"][0]
     for method in facts["methods"]:
-        assert [row["adversaries"] for row in method["rows"]] == ["1,2"]
+        assert [row["adversaries"] for row in method["rows"]] == ["1,2", "0"]
         for row, base in zip(method["rows"], first["rows"], strict=True):
             assert row["attacked"][3] == 2
             assert row["loss"][0] == pytest.approx(row["clean"][0] - row["attacked"][0])
             assert row["attacked_gain"][0] == pytest.approx(row["attacked"][0] - base["attacked"][0])
-        assert method["cpu_seconds"][0] > 0.0
+            assert row["clean"][0] == pytest.approx(sum(row["clean_by_seed"]) / 2)
+        assert min(method["seconds_by_seed"]) > 0.0
+        assert method["cpu_seconds"][0] == pytest.approx(sum(method["seconds_by_seed"]) / 2)
     assert first["time_ratio"][:3] == [1.0, 1.0, 1.0]
     assert [[each["hop"] for each in method["messages"]] for method in facts["methods"]] == [[1], [1]]
     page = (out / "report.html").read_text()
     assert "Adversaries 1,2" in page
+    assert "Loss by group" in page
     assert "Corrupted messages" in page
     finished = {path: path.stat().st_mtime_ns for path in out.rglob("study_result.json")}
-    assert len(finished) == 2 * 2 + 2 * 2
+    assert len(finished) == 2 * 2 + 2 * 2 * 2
     attacks = {path: path.stat().st_mtime_ns for path in out.rglob("attack.json")}
     assert main(words) == 0
     assert {path: path.stat().st_mtime_ns for path in out.rglob("study_result.json")} == finished
     assert {path: path.stat().st_mtime_ns for path in out.rglob("attack.json")} == attacks
     assert read_record(out / "robustness.json", "robustness.json") == facts
     assert main(["study", "report", str(out)]) == 0
+
+
+def test_only_converged_adversaries_are_played(tmp_path: Path) -> None:
+    out = tmp_path / "study"
+    assert main(["study", "robustness", write(tmp_path, "blind"), "--seeds", "1", "-n", "8", "--out", str(out), "--jobs", "1"]) == 0
+    (file,) = out.glob("attacks/*/attack.json")
+    (row,) = read_record(file, "attack.json")["rows"]
+    assert [point["attacked"] for point in row["skill"]] == [row["attacked"]]
+    assert (row["sampled"], row["noise"], row["weighted"]) == ([None, None, None, 0], [], [])
+    # Its own page leaves out what was not measured.
+    assert main(["study", "report", str(file.parent)]) == 0
+    page = (file.parent / "report.html").read_text()
+    assert "attacked, greedy" in page
+    assert "attacked, sampled" not in page
+
+
+def test_the_page_shows_what_the_committed_studies_came_to() -> None:
+    page = PAGE.read_text()
+    assert rendered(page) == page
+
+
+def test_the_share_of_pairs_with_an_adversary_is_that_of_counting() -> None:
+    for robots, adversaries in ((5, 1), (10, 4), (20, 2)):
+        pairs = list(combinations(range(robots), 2))
+        assert exposure(robots, adversaries) == pytest.approx(sum(min(pair) < adversaries for pair in pairs) / len(pairs))
 
 
 def test_methods_of_other_environments_or_of_one_name_are_refused(tmp_path: Path) -> None:

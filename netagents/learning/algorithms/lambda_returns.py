@@ -34,14 +34,22 @@ def lambda_returns(
         (T, B), zero for steps after the end: nothing follows there.
     """
     returns = np.empty_like(signal)
-    following = ahead[-1]
+    # What no later step enters is worked out for all steps at once.
+    trusted, weights = (1.0 - decay) * ahead, discount * bootstrap
     # What the next step knows counts only where the copy goes on: elsewhere the critic does.
     goes_on = np.zeros_like(alive)
     goes_on[:-1] = alive[1:]
     if cut is not None:
         goes_on &= ~cut
+    whole: list[bool] = np.logical_and.reduce(goes_on, axis=1).tolist()
+    following = ahead[-1]
     for step in range(len(signal) - 1, -1, -1):
-        mixed = np.where(goes_on[step], (1.0 - decay) * ahead[step] + decay * following, ahead[step])
-        following = signal[step] + discount * bootstrap[step] * mixed
-        returns[step] = following
+        row = returns[step]
+        np.multiply(following, decay, out=row)
+        row += trusted[step]
+        if not whole[step]:
+            np.copyto(row, ahead[step], where=~goes_on[step])
+        row *= weights[step]
+        row += signal[step]
+        following = row
     return np.where(alive, returns, 0.0)

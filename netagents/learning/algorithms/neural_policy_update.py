@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from netagents.critics.neural_critic import mean_share
 from netagents.experiment.algorithm_settings import NeuralAlgorithmSettings
 from netagents.learning.algorithms.robust.ernie import smoothness_penalty
 from netagents.learning.algorithms.trained_policy import Sequences, Steps
@@ -31,19 +32,23 @@ class Decisions(NamedTuple):
         taken: (M,) int64 actions of a categorical policy; (M, m) float32 standard normals that a Gaussian one drew.
         mask: (M, A) bool legal actions, or None.
         advantage: (M,) float32 what the decision was worth beyond the others, see :func:`advantages`.
-        weight: (M,) float32, of mean 1.
+        weight: (M,) float32, of mean 1; None where all weigh the same.
     """
 
     read: Steps | Sequences
     taken: torch.Tensor
     mask: torch.Tensor | None
     advantage: torch.Tensor
-    weight: torch.Tensor
+    weight: torch.Tensor | None
 
     def part(self, rows: torch.Tensor) -> Decisions:
         """Some of the decisions; what was read stays that of all."""
-        mask = None if self.mask is None else self.mask[rows]
-        return Decisions(self.read, self.taken[rows], mask, self.advantage[rows], self.weight[rows])
+        taken, mask, advantage, weight = (
+            None if each is None else each.index_select(0, rows) for each in (self.taken, self.mask, self.advantage, self.weight)
+        )
+        assert taken is not None, "every decision was taken"
+        assert advantage is not None, "and was worth something"
+        return Decisions(self.read, taken, mask, advantage, weight)
 
 
 class PolicyChange(NamedTuple):
@@ -62,25 +67,39 @@ class PolicyChange(NamedTuple):
         return self._replace(gradient_sq=self.gradient_sq * unit * unit)
 
 
-Surrogate = Callable[["torch.Tensor", "torch.Tensor", "torch.Tensor"], "torch.Tensor"]
-"""(M,) of log pi(a|x) now, log pi(a|x) when the batch was sampled, and advantages A: what is climbed, entropy apart."""
+class Surrogate(NamedTuple):
+    """What is climbed, entropy apart.
+
+    Attributes:
+        value: (M,) of log pi(a|x) now, log pi(a|x) when the batch was sampled, and advantages A.
+        slope: (M,) of the same and of advantages times a factor each: the derivative of ``value`` in log pi(a|x) now, times the factor.
+    """
+
+    value: Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
+    slope: Callable[[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
 
 
-def score_surrogate(now: torch.Tensor, _: torch.Tensor, advantage: torch.Tensor) -> torch.Tensor:
-    """log pi(a|x) A, whose gradient is the policy gradient."""
-    return now * advantage
+score_surrogate = Surrogate(lambda now, _, advantage: now * advantage, lambda _now, _old, _advantage, scaled: scaled)
+"""log pi(a|x) A, whose gradient is the policy gradient."""
 
 
 def clipped_surrogate(clip_range: float) -> Surrogate:
     """min(ratio A, clip(ratio, 1 - eps, 1 + eps) A), ratio = pi(a|x) / pi_old(a|x) (arXiv 1707.06347, equation 7)."""
     import torch
 
-    def surrogate(now: torch.Tensor, old: torch.Tensor, advantage: torch.Tensor) -> torch.Tensor:
+    def sides(now: torch.Tensor, old: torch.Tensor, advantage: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         ratio = (now - old).exp()
         bounded = ratio.clamp(1.0 - clip_range, 1.0 + clip_range)
-        return torch.minimum(ratio * advantage, bounded * advantage)
+        return ratio, ratio * advantage, bounded * advantage
 
-    return surrogate
+    def value(now: torch.Tensor, old: torch.Tensor, advantage: torch.Tensor) -> torch.Tensor:
+        return torch.minimum(*sides(now, old, advantage)[1:])
+
+    def slope(now: torch.Tensor, old: torch.Tensor, advantage: torch.Tensor, scaled: torch.Tensor) -> torch.Tensor:
+        ratio, free, bounded = sides(now, old, advantage)
+        return (scaled * ratio).masked_fill_(free > bounded, 0.0)
+
+    return Surrogate(value, slope)
 
 
 def improve(
@@ -112,22 +131,68 @@ def improve(
 
     with torch.no_grad():
         old = log_probability(net, policy, decisions)
-    gradient_sq, entropy = float("nan"), float(old.entropy.mean())
+    gradient_sq, entropy = float("nan"), old.mean_entropy()
     for step, minibatch in enumerate(decisions.read.minibatches(generator, settings.minibatches, passes)):
         rows = decisions.read.rows(minibatch)
-        part = decisions.part(rows)
-        drawn = None if old.drawn is None else old.drawn[rows]
-        now = log_probability(net, policy, part, drawn, decisions.read.outputs(net, minibatch))
-        climbed = surrogate(now.log_probability, old.log_probability[rows], part.advantage)
-        climbed = (part.weight * (climbed + settings.entropy_coef * now.entropy)).mean()
+        part, before = decisions.part(rows), old.log_probability.index_select(0, rows)
+        name = f"{where}, step {step}"
+        if (
+            isinstance(policy, CategoricalPolicy)
+            and isinstance(net, TrainedMlp)
+            and settings.entropy_coef == 0.0
+            and settings.ernie is None
+        ):
+            square = _climb(net, policy, part, before, surrogate, rows, name)
+            gradient_sq = square if step == 0 else gradient_sq
+            continue
+        drawn = None if old.drawn is None else old.drawn.index_select(0, rows)
+        now = log_probability(net, policy, part, drawn, decisions.read.outputs(net, minibatch), entropy=settings.entropy_coef != 0.0)
+        climbed = surrogate.value(now.log_probability, before, part.advantage)
+        if now.entropy is not None:
+            climbed = climbed + settings.entropy_coef * now.entropy
+        climbed = (climbed if part.weight is None else part.weight * climbed).mean()
         if settings.ernie is not None:
             assert isinstance(decisions.read, Steps), "ERNIE is of policies without memory"
             assert isinstance(net, TrainedMlp), "likewise"
             climbed = climbed - smoothness_penalty(net, decisions.read.features[rows], settings.ernie, generator)
-        square = net.descend(-climbed, f"{where}, step {step}")
+        square = net.descend(-climbed, name)
         gradient_sq = square if step == 0 else gradient_sq
     policy.load(net.weights())
     return PolicyChange(gradient_sq, entropy)
+
+
+def _climb(
+    net: TrainedMlp,
+    policy: CategoricalPolicy,
+    part: Decisions,
+    old: torch.Tensor,
+    surrogate: Surrogate,
+    rows: torch.Tensor,
+    where: str,
+) -> float:
+    """One step up E[ w surrogate ], the gradient written out: the operations of differentiation, and its bits, without a graph."""
+    import torch
+
+    assert isinstance(part.read, Steps), "perceptrons read single steps"
+    with torch.no_grad():
+        *read, outputs = net.forward_pass(part.read.features.index_select(0, rows))
+        bound = float(policy.logit_bound)
+        tanh_outputs = torch.tanh(outputs[0] / bound)
+        logits = bound * tanh_outputs
+        if part.mask is not None:
+            logits = logits.masked_fill(~part.mask, -1e9)
+        logs = torch.log_softmax(logits, dim=1)
+        taken = part.taken.unsqueeze(1)
+        now = logs.gather(1, taken).squeeze(1)
+        # Down the negative mean.
+        share = -mean_share(len(now))
+        scaled = share * part.advantage if part.weight is None else (share * part.weight) * part.advantage
+        slope = torch.zeros_like(logs).scatter_(1, taken, surrogate.slope(now, old, part.advantage, scaled).unsqueeze(1))
+        slope = torch.ops.aten._log_softmax_backward_data(slope, logs, 1, logs.dtype)
+        if part.mask is not None:
+            slope = slope.masked_fill(~part.mask, 0.0)
+        slope = torch.ops.aten.tanh_backward(slope * bound, tanh_outputs) / bound
+        return net.descend_from(read, slope.unsqueeze(0), where)
 
 
 def mean_entropy(net: TrainedPolicy, policy: NeuralPolicy, decisions: Decisions) -> float:
@@ -135,15 +200,20 @@ def mean_entropy(net: TrainedPolicy, policy: NeuralPolicy, decisions: Decisions)
     import torch
 
     with torch.no_grad():
-        return float(log_probability(net, policy, decisions).entropy.mean())
+        return log_probability(net, policy, decisions).mean_entropy()
 
 
 class LogProbability(NamedTuple):
-    """Of M decisions: (M,) log pi(a|x) and entropy; (M, m) the u that a Gaussian policy drew, before it was clipped."""
+    """Of M decisions: (M,) log pi(a|x) and entropy, where asked for; (M, m) the u that a Gaussian policy drew, before it was clipped."""
 
     log_probability: torch.Tensor
-    entropy: torch.Tensor
+    entropy: torch.Tensor | None
     drawn: torch.Tensor | None
+
+    def mean_entropy(self) -> float:
+        """Of all decisions."""
+        assert self.entropy is not None, "it was asked for"
+        return float(self.entropy.mean())
 
 
 def log_probability(
@@ -152,6 +222,8 @@ def log_probability(
     decisions: Decisions,
     drawn: torch.Tensor | None = None,
     outputs: torch.Tensor | None = None,
+    *,
+    entropy: bool = True,
 ) -> LogProbability:
     """log pi(a | x) under the weights of ``net``, with the arithmetic of the numpy policy.
 
@@ -161,6 +233,7 @@ def log_probability(
         decisions: what was taken.
         drawn: (M, m) u of a Gaussian policy; worked out from the standard normals where missing.
         outputs: of the network at these decisions; worked out where missing.
+        entropy: whether the entropy is asked for.
     """
     import torch
 
@@ -173,7 +246,7 @@ def log_probability(
             logits = logits.masked_fill(~decisions.mask, -1e9)
         logs = torch.log_softmax(logits, dim=1)
         taken = logs.gather(1, decisions.taken.unsqueeze(1)).squeeze(1)
-        return LogProbability(taken, -(logs.exp() * logs).sum(dim=1), None)
+        return LogProbability(taken, -(logs.exp() * logs).sum(dim=1) if entropy else None, None)
     if not isinstance(policy, GaussianPolicy):
         raise TypeError(f"a policy of class {type(policy).__name__}")
     log_deviation = net.extra()[0]
@@ -181,8 +254,8 @@ def log_probability(
         drawn = outputs + log_deviation.exp() * decisions.taken
     scaled = (drawn - outputs) / log_deviation.exp()
     logs = (-0.5 * scaled.square() - log_deviation - HALF_LOG_TAU).sum(dim=1)
-    entropy = (log_deviation + 0.5 + HALF_LOG_TAU).sum().expand(len(logs))
-    return LogProbability(logs, entropy, drawn)
+    spread = (log_deviation + 0.5 + HALF_LOG_TAU).sum().expand(len(logs)) if entropy else None
+    return LogProbability(logs, spread, drawn)
 
 
 class Advantages(NamedTuple):

@@ -169,7 +169,7 @@ class OnPolicyAgent(NeuralAgent):
             taken=taken,
             mask=None if rollout.mask is None else torch.from_numpy(rollout.mask[:-1][policy_steps]),
             advantage=tensor(normalised.values),
-            weight=tensor(weight / weight.mean()),
+            weight=tensor(weight / weight.mean()) if self.settings.discount_weights else None,
         )
         # (1/B) sum over steps, advantages of their own size, and the 1/n.
         return decisions, normalised.scale * float(weight.sum()) / (self.setup.batch * self.setup.n)

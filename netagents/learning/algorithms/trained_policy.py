@@ -44,7 +44,7 @@ class Steps(NamedTuple):
     def outputs(self, net: TrainedMlp | TrainedGru, minibatch: torch.Tensor | None = None) -> torch.Tensor:
         """(M, outputs) of a policy under training, or those of a minibatch."""
         assert isinstance(net, TrainedMlp), "a policy with memory reads sequences"
-        outputs: torch.Tensor = net(self.features if minibatch is None else self.features[minibatch])[0]
+        outputs: torch.Tensor = net(self.features if minibatch is None else self.features.index_select(0, minibatch))[0]
         return outputs
 
 

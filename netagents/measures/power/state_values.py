@@ -115,7 +115,9 @@ class StateValues:
             usable = alive
         positions = np.flatnonzero(usable)
         copy = positions % copies
-        return Samples(positions, (outcome - baseline).reshape(-1)[positions], fold[copy], len(np.unique(copy)))
+        return Samples(
+            positions, (outcome - baseline).reshape(-1)[positions], fold[copy], int(np.count_nonzero(np.bincount(copy, minlength=copies)))
+        )
 
     def _means(self, entries: IntArray, fold: IntArray | None, level: float) -> tuple[FloatArray, BoolArray]:
         """Values at (T, B) entries, of each copy's own part of the data, else of all, else ``level``; and where there is any."""
@@ -148,14 +150,17 @@ def lambda_returns(
         alive: (T, B) the copy had not ended before the step.
         discount: gamma. decay: lambda.
     """
-    returns = np.zeros_like(rewards)
+    returns = np.empty_like(rewards)
+    # What no later step enters is worked out for all steps at once.
+    ahead, weights = (1.0 - decay) * following, discount * bootstrap
+    whole = np.logical_and.reduce(alive, axis=1).tolist()
     later = following[-1]
-    some_ended = np.logical_not(np.logical_and.reduce(alive, axis=1))
-    for step in reversed(range(len(rewards))):
-        later = (1.0 - decay) * following[step] + decay * later
-        later = rewards[step] + discount * bootstrap[step] * later
-        returns[step] = later
+    for step in range(len(rewards) - 1, -1, -1):
+        row = returns[step]
+        np.multiply(later, decay, out=row)
+        row += ahead[step]
+        row *= weights[step]
+        row += rewards[step]
         # A step after the end of a copy says nothing; the copy's last value is what its last step led to.
-        if step and some_ended[step]:
-            later = np.where(alive[step], later, following[step - 1])
+        later = row if whole[step] or not step else np.where(alive[step], row, following[step - 1])
     return returns

@@ -10,6 +10,7 @@ from netagents.learning.protocol.requests import RolloutRequest
 from netagents.messages import ENVIRONMENT, Kind, State, Step
 from netagents.wire.codec.message_template import MessageTemplate
 from netagents.wire.session.exchange import Exchange
+from netagents.wire.session.steady_links import SteadyLinks
 from netagents.wire.transport.transport import Received
 
 _SERVER = (ENVIRONMENT,)
@@ -34,13 +35,18 @@ def drive_rollout(exchange: Exchange, request: RolloutRequest) -> None:
         inbox.advance(iteration)
     step_template: MessageTemplate | None = None
     step_frames: list[bytes] = []
+    steady_step: SteadyLinks | None = None
+    steady_state: SteadyLinks | None = None
     for step in range(steps + 1):
         from_server: dict[int, tuple[MessageTemplate, bytes]] = {}
         from_neighbours: dict[int, tuple[MessageTemplate, bytes]] = {}
         received = {Kind.STEP: from_server, Kind.STATE: from_neighbours}
         other: Received | None = None
         if not inbox.phases:
-            other = gather(iteration, step, received, Kind.STEP, _SERVER, raw=True)
+            if steady_step is None:
+                other = gather(iteration, step, received, Kind.STEP, _SERVER, raw=True)
+            else:
+                other = steady_step.gather(step, received)
         if from_server:
             template, frame = from_server[ENVIRONMENT]
             if template is not step_template:
@@ -51,7 +57,10 @@ def drive_rollout(exchange: Exchange, request: RolloutRequest) -> None:
             if out_neighbours:
                 send_state(own, iteration, step)
             if len(from_neighbours) < len(in_neighbours):
-                other = gather(iteration, step, received, Kind.STATE, in_neighbours, raw=True)
+                if steady_state is None:
+                    other = gather(iteration, step, received, Kind.STATE, in_neighbours, raw=True)
+                else:
+                    other = steady_state.gather(step, received)
         states: list[bytes] = []
         for j in in_neighbours:
             if j not in from_neighbours:
@@ -68,6 +77,10 @@ def drive_rollout(exchange: Exchange, request: RolloutRequest) -> None:
                 _read(step_template, step_frames, observe)
                 observe(observed)
             own, states = observed.observation.tobytes(), [message.values.tobytes() for message in messages]
+            steady_step = steady_state = None
+        elif steady_step is None:
+            steady_step = exchange.steady_links(iteration, Kind.STEP, _SERVER, from_server)
+            steady_state = exchange.steady_links(iteration, Kind.STATE, in_neighbours, from_neighbours)
         states.insert(own_index, own)
         actions = decide(step, states)
         if step < steps:

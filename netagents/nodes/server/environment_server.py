@@ -30,12 +30,12 @@ from netagents.nodes.monitor.progress_view import to_digest
 from netagents.nodes.process.node_process import EndRequestedError, ParentLostError, ProcessContext, watched_descriptors
 from netagents.nodes.process.rollback import AgentLostError, AgentRestartedError
 from netagents.nodes.server.participants import Participants
+from netagents.nodes.server.step_actions import StepActions
 from netagents.nodes.server.tolerant_exchange import staleness
 from netagents.randomness import ENVIRONMENT_OWNER, seed_globally
 from netagents.records.atomic_files import write_atomically
 from netagents.records.recorder import Recorder
 from netagents.records.run_directory import RunDirectory
-from netagents.wire.session.channel import Channel
 from netagents.wire.session.exchange import FINISHED
 
 Receive = Callable[[int, Kind, int, Sequence[int]], list[Message]]
@@ -140,8 +140,10 @@ class EnvironmentServer:
         self._agents = tuple(range(setup.n))
         self._foreign = has_foreign_code(setup.experiment)
         self._exchange, self._tolerant, self._participation = participants.exchange, participants.tolerant, participants.participation
-        self._channels: list[Channel] = []
+        self._sends: list[Callable[[Message, int, int], None]] = []
         self._receive: Receive = self._exchange.receive if self._tolerant is None else self._tolerant.receive
+        plain = self._tolerant is None and self._exchange.supports_rollouts
+        self._take_actions = StepActions(self._exchange, self._agents).take if plain else self._receive_actions
         self._loop = self._train_freely if isinstance(setup.experiment.clock, FreeRunningSettings) else self._train
         self._world: World | None = None
         self._ledger = Ledger(lambda _: 0)
@@ -177,7 +179,7 @@ class EnvironmentServer:
 
     def _train(self, session: EnvironmentSession) -> None:
         """From the newest checkpoint on; every record is written as soon as its reports are in."""
-        receive, agents, setup = self._receive, self._agents, self._setup
+        take, setup = self._take_actions, self._setup
         iterations = setup.experiment.learning.iterations
         first, plan = self._participation.first, setup.branch_plan
         audit = None if plan is None else BranchAudit(setup, plan, session.environment)
@@ -190,10 +192,10 @@ class EnvironmentServer:
                 session.remember()
             start = 0.0
             for step in range(setup.steps):
-                actions = receive(iteration, Kind.ACTION, step, agents)
+                actions = take(iteration, step)
                 replaced = None if self._tolerant is None else self._tolerant.replaced()
                 try:
-                    after = session.advance([action.actions for action in actions if isinstance(action, Action)], replaced)
+                    after = session.advance(actions, replaced)
                 except IllegalActionError as illegal:
                     self._participants.expose(illegal.agent, f"sent what is no action: {illegal.what} in step {step}; {illegal.fix}")
                 self._send_steps(iteration, step + 1, after)
@@ -209,6 +211,10 @@ class EnvironmentServer:
             power = self._audit(iteration, audit.rounds(iteration, session)) if audit is not None and audited else None
             self._pages[iteration] = (session.returns(), self._ledger.close(), power)
         self._record(iterations - 1)
+
+    def _receive_actions(self, iteration: int, step: int) -> Sequence[NDArray[Any]]:
+        received = self._receive(iteration, Kind.ACTION, step, self._agents)
+        return [message.actions for message in received if isinstance(message, Action)]
 
     def _audit(self, iteration: int, rounds: BranchRounds) -> BranchedPower | None:
         """Ask all agents what they would do in the branches of an audit; their answers are waited for like their actions."""
@@ -253,9 +259,11 @@ class EnvironmentServer:
                 self._tolerant.send(message, Kind.STEP, iteration, step, (agent,))
         else:
             if step == 0:
-                self._channels = [self._exchange.channel(Kind.STEP, (agent,)) for agent in self._agents]
-            for channel, message in zip(self._channels, messages, strict=True):
-                channel.send(message, iteration, step)
+                # A session's messages have one form throughout.
+                channels = [self._exchange.channel(Kind.STEP, (agent,)) for agent in self._agents]
+                self._sends = [channel.compile_arrays(message) for channel, message in zip(channels, messages, strict=True)]
+            for send, message in zip(self._sends, messages, strict=True):
+                send(message, iteration, step)
         if step == 0:
             self._ledger.count_steps(iteration, messages, self._setup.steps)
 

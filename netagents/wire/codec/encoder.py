@@ -96,6 +96,13 @@ class Encoder:
         template = self._template_of(Envelope(run, incarnation, sender, kind, 0, 0, message))[0]
         return (template.length, template.header) if template.alone else None
 
+    def compile_arrays(
+        self, run: bytes, incarnation: int, sender: int, kind: Kind, message: Message
+    ) -> tuple[int, bytes, tuple[bytes, ...]] | None:
+        """The same for messages of several arrays: also the padding behind each; None where they are not in the frame of the header."""
+        template = self._template_of(Envelope(run, incarnation, sender, kind, 0, 0, message))[0]
+        return (template.length, template.header, template.paddings) if template.inline and template.arrays else None
+
     def _template_of(self, envelope: Envelope) -> tuple[_HeaderTemplate, Sequence[NDArray[Any]]]:
         """The template of a message, remembered if it is made of arrays, and its arrays."""
         run, incarnation, sender, kind, _, _, message = envelope

@@ -56,6 +56,11 @@ class MessageTemplate:
         self._absent = (None,) * absent  # optional arrays that are left out
         self._only = positions[0][:3] if len(positions) == 1 and positions[0][3] is None and not absent else None
 
+    @property
+    def vector(self) -> tuple[np.dtype[Any], int] | None:
+        """Dtype and length of the array where the messages hold a single one with one axis; else None."""
+        return None if self._only is None else self._only[:2]
+
     def read(self, first: Frame) -> Message:
         """The message in a frame of this size and header; its arrays are read-only views of the frame."""
         if self._only is not None:

@@ -19,12 +19,14 @@ from netagents.messages import Envelope, Kind, Message, Pace, node_name, node_na
 from netagents.wire.codec import Codec
 from netagents.wire.codec.decoder import REMEMBERED_BYTES
 from netagents.wire.codec.frames import HEAD, PREFIX, Frame, frame_bytes
+from netagents.wire.codec.message_template import MessageTemplate
 from netagents.wire.links.link_layer import LinkLayer
 from netagents.wire.pauses import LATE_SECONDS, SLICE_SECONDS, note_waking, paused_seconds, waiting_clock
 from netagents.wire.session.delivery_faults import FaultyFeed
 from netagents.wire.session.inbox import Inbox
+from netagents.wire.session.steady_links import SteadyLinks, known_links
 from netagents.wire.session.traffic import Traffic, count_traffic
-from netagents.wire.transport.transport import LINK_SECONDS, Listener, Received, ReceivedFrames, in_frames
+from netagents.wire.transport.transport import LINK_SECONDS, Listener, Received, in_frames, single_frame
 from netagents.wire.wait_marker import waits
 
 _BATCH = 1024
@@ -40,10 +42,6 @@ OnControl = Callable[[Envelope, str | None], None]
 
 _LATE = POLL_SECONDS + LATE_SECONDS
 _log = logging.getLogger(__name__)
-
-
-def _nothing() -> None:
-    """A collection that is never complete: the wait is for control messages."""
 
 
 class Receiver:
@@ -182,7 +180,7 @@ class Receiver:
             if now >= self.next_poll:
                 # Read before waits that note pauses themselves, as those over modelled links do: a pause must not count twice.
                 paused = paused_seconds()
-                self._poll_watched(now)
+                self.poll_watched(now)
             link = None
             if links is not None:
                 while missing and missing[-1] in awaited_phase:
@@ -200,7 +198,7 @@ class Receiver:
             if woken - now > _LATE:
                 note_waking(now - paused + timeout)
                 paused = paused_seconds()
-            first, user = (received, None) if isinstance(received, bytes) else _single_frame(received)
+            first, user = (received, None) if isinstance(received, bytes) else single_frame(received)
             length, message_step, message_iteration = _read_prefix(first) if len(first) > HEAD else _NO_PREFIX
             template = templates.get(first[HEAD : HEAD + length]) if length <= REMEMBERED_BYTES else None
             if (
@@ -229,13 +227,20 @@ class Receiver:
         traffic.serialise_seconds += decoded
         return other
 
+    def steady_links(
+        self, iteration: int, kind: Kind, senders: Sequence[int], messages: Mapping[int, tuple[MessageTemplate, bytes]]
+    ) -> SteadyLinks | None:
+        """Links that bring such messages at every step of an iteration, once a step's have come; None where not all are known."""
+        links = known_links(self._links, senders, messages, self.inbox.acceptance)
+        return SteadyLinks(self, self._listener, iteration, kind, links, messages) if links else None
+
     def process_other(self, other: Received) -> None:
         """Process a message that :meth:`gather` returned."""
         start = perf_counter()
         self.process(self._listener.complete(other))
         self.traffic.serialise_seconds += perf_counter() - start
 
-    def _poll_watched(self, now: float) -> None:
+    def poll_watched(self, now: float) -> None:
         """Call the callbacks of watched descriptors that are readable."""
         self.next_poll = now + POLL_SECONDS
         for descriptor in self._listener.wait(self._descriptors, 0.0).descriptors:
@@ -260,7 +265,7 @@ class Receiver:
         now = waiting_clock()
         limit, next_note = now + timeout_seconds, now + NOTE_SECONDS
         while not is_complete():
-            received = self._pump(min(limit, next_note), _nothing)[0]
+            received = self._pump(min(limit, next_note), lambda: None)[0]  # never complete: the wait is for control messages
             now = waiting_clock()
             if now < limit and now >= next_note and not is_complete():
                 next_note = now + NOTE_SECONDS
@@ -273,7 +278,7 @@ class Receiver:
     def pump(self, timeout_seconds: float, is_complete: Callable[[], bool] | None = None) -> bool:
         """Wait once, at most ``timeout_seconds``, and process what has arrived, up to the message that makes ``done()`` true; returns False
         if nothing has arrived."""
-        return self._pump(waiting_clock() + timeout_seconds, _nothing if is_complete is None else lambda: [] if is_complete() else None)[0]
+        return self._pump(waiting_clock() + timeout_seconds, lambda: [] if is_complete is not None and is_complete() else None)[0]
 
     @waits("for messages")
     def _pump(self, limit: float, collect: Callable[[], list[Message] | None]) -> tuple[bool, list[Message] | None]:
@@ -342,9 +347,3 @@ class Receiver:
         if self.inbox.accepts_control(envelope, user):
             self.on_control(envelope, user)
         return False
-
-
-def _single_frame(received: ReceivedFrames) -> tuple[bytes, str | None]:
-    """The frame and user of a message of one frame; an empty frame for any other message."""
-    frames, user = received
-    return (first, user) if len(frames) == 1 and type(first := frames[0]) is bytes else (b"", None)

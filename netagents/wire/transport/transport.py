@@ -32,6 +32,12 @@ def in_frames(received: Received) -> ReceivedFrames:
     return received if isinstance(received, ReceivedFrames) else ReceivedFrames((received,), None)
 
 
+def single_frame(received: ReceivedFrames) -> tuple[bytes, str | None]:
+    """The frame and user of a message of one frame; an empty frame for any other message."""
+    frames, user = received
+    return (first, user) if len(frames) == 1 and type(first := frames[0]) is bytes else (b"", None)
+
+
 LINK_SECONDS = 0.1
 """Longest wait for the messages of one link alone."""
 
@@ -110,6 +116,18 @@ class Listener(ABC):
         After :data:`LINK_SECONDS` without one it gives any message that is there; it may return the first of several frames.
         """
         raise self.timeout_error
+
+    def packet_function(self, link: object) -> Callable[[], bytes]:
+        """A function that takes the next packet of ``link`` with least overhead, for transports that tell links.
+
+        It raises :class:`OSError` if none comes within :data:`LINK_SECONDS`, or if the link cannot be read like this now.  The packet is a
+        message of one frame if it is what such a message would be; :meth:`complete_from` says what any other packet is.
+        """
+        raise NotImplementedError
+
+    def complete_from(self, link: object, packet: bytes) -> Received | None:
+        """The message of which a function of :meth:`packet_function` has just returned a packet; None if there is none, or not yet."""
+        raise NotImplementedError
 
     def complete(self, taken: Received) -> Received:
         """The whole message of which a function of :meth:`take_function` has just returned the first frame."""

@@ -138,6 +138,24 @@ class UnixListener(Listener):
                 return received
         return self._within_link_seconds()
 
+    def packet_function(self, link: object) -> Callable[[], bytes]:
+        assert isinstance(link, socket.socket)
+        ahead, queued, announced, receive = self._ahead, self._group.queued, self._announced, link.recv
+        descriptor, size = link.fileno(), PACKET_BYTES + 1
+
+        def take() -> bytes:
+            if ahead or queued or descriptor in announced:
+                raise BlockingIOError
+            return receive(size)
+
+        return take
+
+    def complete_from(self, link: object, packet: bytes) -> Received | None:
+        assert isinstance(link, socket.socket)
+        if packet and packet[:4] != MARK and len(packet) <= self._largest_packet:
+            return packet
+        return self._read_other(link.fileno(), packet)
+
     def _read_other(self, descriptor: int, packet: bytes) -> Received | None:
         """What a packet is that is not one small frame: part of a message, or a reason to cut the connection."""
         try:
