@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from netagents.records.record_models import Count, Iteration, Record, Seconds, Text, Word
 
@@ -51,7 +51,7 @@ class AttackRow(Record):
     loss: Measured
     sampled: Found
     random: Measured
-    by_seed: Annotated[list[Finite], Many]
+    by_seed: Annotated[list[Finite], Field(fail_fast=True, min_length=1, max_length=1 << 20)]
     noise: Annotated[list[NoisyAttack], Many]
     skill: Annotated[list[HalfTrainedAttack], Many]
     weighted: Annotated[list[WeightedAttack], Many]
@@ -86,6 +86,16 @@ class AttackFacts(Record):
     rows: Annotated[list[AttackRow], Field(fail_fast=True, min_length=1, max_length=1 << 16)]
     messages: Annotated[list[CorruptedMessage], Many]
     corrupted: bool = True
+
+    @model_validator(mode="after")
+    def _agrees(self) -> Self:
+        """What one part names stands in the others."""
+        if any(max(each.agent, each.neighbour) >= len(self.labels) for each in self.messages):
+            raise ValueError("messages: an agent without a label")
+        shares = {tuple(each.noise for each in row.noise) for row in self.rows}
+        if len(shares) > 1:
+            raise ValueError("rows: not all have the same shares of noise")
+        return self
 
 
 class RobustnessRow(Record):
