@@ -1,18 +1,16 @@
 """``python -m benchmarks``: every benchmark, a table on the screen and in docs/benchmarks.md.
 
-``python -m benchmarks codec step`` runs some; ``--rounds 3`` takes fewer pairs (default 7).
+``python -m benchmarks codec step`` runs some, and puts them on the page with ``--page``; ``--rounds 3`` takes fewer pairs (default 7).
 """
 
 from __future__ import annotations
 
 import argparse
-import os
-import platform
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 from benchmarks import (
+    benchmark_page,
     codec,
     crossover,
     curve,
@@ -50,36 +48,26 @@ SECTIONS: dict[str, Callable[[int], Section]] = {
     "environments": environments.measure,
 }
 
-PAGE = Path(__file__).parent.parent / "docs" / "benchmarks.md"
-
 
 def main() -> None:
-    """Measure, print, and write the page if all sections ran."""
+    """Measure, print, and put each section on the page as soon as it is measured, if all run or the page is asked for."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Ratios in alternating pairs; medians with 95 % intervals.")
     parser.add_argument("sections", nargs="*", metavar="SECTION", help=f"any of {', '.join(SECTIONS)}; default: all")
     parser.add_argument("--rounds", type=int, default=7, help="pairs per comparison")
+    parser.add_argument(
+        "--page", action="store_true", help="put the sections on docs/benchmarks.md; without names of sections it is done anyway"
+    )
     arguments = parser.parse_args()
     unknown = sorted(set(arguments.sections) - SECTIONS.keys())
     if unknown:
         parser.error(f"no section is called {', '.join(unknown)}; there are {', '.join(SECTIONS)}")
     names = arguments.sections or list(SECTIONS)
-    sections = []
     for name in names:
         begin_time = time.perf_counter()
         section = SECTIONS[name](arguments.rounds)
         print(section.text(), f"\n({time.perf_counter() - begin_time:.0f} s)\n", flush=True)
-        sections.append(section)
-    if len(names) == len(SECTIONS):
-        head = [
-            "# Benchmarks",
-            "",
-            "Written by `make bench`. Ratios are medians of alternating pairs from one run, with 95 % intervals of order statistics;",
-            "absolute times belong to the machine that measured them: "
-            f"{os.cpu_count()} cores, {platform.machine()}, Linux, Python {platform.python_version()}.",
-            "",
-        ]
-        PAGE.write_text("\n".join(head + [section.markdown() for section in sections]))
-        print(f"wrote {PAGE.relative_to(Path.cwd()) if PAGE.is_relative_to(Path.cwd()) else PAGE}")
+        if arguments.page or not arguments.sections:
+            benchmark_page.write({name: section}, SECTIONS, arguments.rounds)
 
 
 if __name__ == "__main__":
