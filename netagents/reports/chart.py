@@ -78,13 +78,14 @@ class Reference:
 
 
 class Span(NamedTuple):
-    """A shaded stretch of the x axis, named at its top; ``upright`` of the y axis instead."""
+    """A shaded stretch of the x axis, named at its bottom or ``at_top``; ``upright`` of the y axis instead, always named at its top."""
 
     name: str
     begin: float
     end: float
     color: str = "var(--quiet)"
     upright: bool = False
+    at_top: bool = False
 
 
 class Note(NamedTuple):

@@ -147,7 +147,7 @@ def _shaded(chart: Chart, across: Scale, down: Scale, box: tuple[float, float, f
         x0, x1 = ends.tolist()
         parts.append(f'<rect x="{x0:.1f}" y="{top:.1f}" width="{x1 - x0:.1f}" height="{height:.1f}" fill="{each.color}" opacity="0.13"/>')
         anchor, x = ("end", x1 - 4) if x0 > left + width / 2 else ("start", x0 + 4)
-        y = top + height - 6 - 14 * (row % 5)
+        y = top + 13 + 14 * (row % 5) if each.at_top else top + height - 6 - 14 * (row % 5)
         parts.append(f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" style="fill:{each.color}">{text(each.name)}</text>')
     return parts
 

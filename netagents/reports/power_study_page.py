@@ -101,7 +101,7 @@ def pareto(data: StudyData) -> Chart:
     value, power, untrained = float(summary["return"][first]), float(summary["power"][first]), float(data.facts["untrained"])
     # Where returns are not positive, 90 % of what was learned beyond untrained policies, as return_kept has it.
     level = KEPT * value if value > 0.0 else untrained + KEPT * (value - untrained)
-    spans = (Span("at most half of the power", -np.inf, LEFT * power),) if power > 0.0 else ()
+    spans = (Span("at most half of the power", -np.inf, LEFT * power, at_top=True),) if power > 0.0 else ()
     return replace(chart, spans=spans, references=(Reference("90 % of the return", level, "var(--quiet)"),))
 
 
