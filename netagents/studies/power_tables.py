@@ -23,6 +23,9 @@ FloatArray = NDArray[np.float64]
 KEPT, LEFT = 0.9, 0.5
 """What a price should keep of the task return and leave of the power, at least and at most."""
 
+_RATIOS = ("power_left", "return_kept", "time_ratio", "bytes_ratio", "samples_ratio")
+"""To the run of the same seed without a price."""
+
 
 def power_tables(
     study: Study,
@@ -62,13 +65,16 @@ def power_tables(
     first = {row["seed"]: row for row in rows if row["setting"] == NONE}
     for row in rows:
         baseline = first.get(row["seed"])
-        if baseline is not None:
-            row["power_left"] = row["power"] / baseline["power"] if baseline["power"] > 0.0 else float("nan")
-            row["return_kept"] = share_of_return(row["return"], baseline["return"], untrained)
-            row["time_ratio"] = row["cpu_per_iteration"] / baseline["cpu_per_iteration"]
-            row["bytes_ratio"] = row["bytes_per_step"] / baseline["bytes_per_step"] if baseline["bytes_per_step"] > 0.0 else 1.0
-            plain = curves[NONE, row["seed"]]
-            row["samples_ratio"] = samples_ratio(curves[row["setting"], row["seed"]], plain, untrained)
+        if baseline is None:  # its run without a price is not finished, or failed
+            row |= dict.fromkeys(_RATIOS, float("nan"))
+            continue
+        row["power_left"] = row["power"] / baseline["power"] if baseline["power"] > 0.0 else float("nan")
+        row["return_kept"] = share_of_return(row["return"], baseline["return"], untrained)
+        seconds = baseline["cpu_per_iteration"]
+        row["time_ratio"] = row["cpu_per_iteration"] / seconds if seconds > 0.0 else float("nan")
+        row["bytes_ratio"] = row["bytes_per_step"] / baseline["bytes_per_step"] if baseline["bytes_per_step"] > 0.0 else 1.0
+        plain = curves[NONE, row["seed"]]
+        row["samples_ratio"] = samples_ratio(curves[row["setting"], row["seed"]], plain, untrained)
     summary, verdicts = [], []
     for setting in study.settings:
         own_rows = [row for row in rows if row["setting"] == setting.label]
@@ -80,9 +86,9 @@ def power_tables(
             intervals[name] = run_interval([float(row.get(name, np.nan)) for row in own_rows])
             value, low, high, n = intervals[name]
             averages |= {name: value, f"{name}_low": low, f"{name}_high": high, f"{name}_n": n}
-            averages[f"{name}_sd"] = float(np.std([row[name] for row in own_rows], ddof=1)) if len(own_rows) > 1 else float("nan")
+            averages[f"{name}_sd"] = _deviation([float(row[name]) for row in own_rows])
         summary.append(averages)
-        if setting.label != NONE and "power_left" in intervals:
+        if setting.label != NONE:
             verdicts.append({"setting": setting.label, "verdict": verdict(intervals["return_kept"], intervals["power_left"])})
     names = list(dict.fromkeys(name for row in summary for name in row))
     tables = {
@@ -90,6 +96,13 @@ def power_tables(
         "power_summary": ColumnTable({name: np.array([row.get(name, np.nan) for row in summary]) for name in names}),
     }
     return tables, {"power_source": source.words, "aggregate": aggregate, "verdicts": verdicts}
+
+
+def _deviation(values: list[float]) -> float:
+    """Standard deviation over those that are known; NaN with fewer than two, infinite where squares have no number."""
+    known = [value for value in values if np.isfinite(value)]
+    with np.errstate(over="ignore"):
+        return float(np.std(known, ddof=1)) if len(known) > 1 else float("nan")
 
 
 def share_of_return(value: float, baseline: float, untrained: float) -> float:

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from netagents.cli.main import app
-from netagents.errors import EnvironmentMismatchError, UsageError
+from netagents.errors import EnvironmentMismatchError, NodeFailedError, UsageError
 from netagents.exact import ExactValues, power_matrices, uniform_policy
 from netagents.experiment import Experiment
 from netagents.experiment.intervention_settings import SbprSettings
@@ -20,7 +20,7 @@ from netagents.reports.power_study_page import pareto, power_answer
 from netagents.reports.study_data import load_study
 from netagents.studies.power_sources import aggregated, power_source
 from netagents.studies.power_study import aggregate_of, power_study
-from netagents.studies.power_tables import samples_ratio, share_of_return, verdict
+from netagents.studies.power_tables import _deviation, samples_ratio, share_of_return, verdict
 from netagents.studies.true_power import as_joint_policy, enumerable, true_power
 from tests.learning.test_frozen_agents import run_of
 
@@ -217,6 +217,20 @@ def test_a_study_from_the_command_line_ends_in_a_page_with_exact_power(tmp_path:
     page = (tmp_path / "study" / "report.html").read_text()
     assert "Does this make the team safer" in page
     assert "Does a smaller radius do?" in page
+    lost = next((tmp_path / "study" / "runs").glob("none-*")) / "study_result.json"
+    lost.unlink()
+    lost.mkdir()  # this run cannot be carried out again, so its seed has nothing to compare with
+    result = CliRunner().invoke(app, arguments)
+    assert isinstance(result.exception, NodeFailedError), result.output
+    left = load_study(tmp_path / "study").tables["power"]
+    assert left.rows == 5
+    assert np.isnan(left["power_left"][left["method"] == "prim"]).sum() == 1
+
+
+def test_the_spread_of_what_is_known_has_no_warning() -> None:
+    assert _deviation([1.0, float("nan"), 3.0]) == pytest.approx(2.0**0.5)
+    assert np.isnan(_deviation([1.0, float("nan")]))
+    assert _deviation([1e300, -1e300]) == np.inf
 
 
 def test_return_and_power_by_play_and_branching_agree_with_exact_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
