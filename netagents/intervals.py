@@ -142,9 +142,15 @@ def mean_intervals(values: FloatArray, seed: int = 0) -> tuple[FloatArray, Float
     if len(values) >= FEW:
         low, high = _bootstrap(values, lambda drawn: drawn.mean(axis=-1), seed)
     else:
-        half = standard_half_width(values.std(axis=0, ddof=1) if len(values) > 1 else np.full(mean.shape, np.nan), len(values))
+        half = standard_half_width(standard_deviation(values) if len(values) > 1 else np.full(mean.shape, np.nan), len(values))
         low, high = mean - half, mean + half
     return mean, low, high
+
+
+def standard_deviation(values: FloatArray) -> FloatArray:
+    """Of the columns of ``values`` ``(k, m)``, k at least 2; infinite where squares are no numbers, NaN beside infinite values."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return np.asarray(values.std(axis=0, ddof=1))
 
 
 def standard_half_width(deviation: ArrayLike, n: int) -> FloatArray:
@@ -218,7 +224,7 @@ def _few(values: FloatArray, middle: FloatArray) -> Edges:
     if count < 2:
         unknown = np.full(middle.shape, np.nan)
         return unknown, unknown.copy()
-    half = standard_half_width(values.std(axis=0, ddof=1), count)
+    half = standard_half_width(standard_deviation(values), count)
     inside = _rank(count, 0.92)
     ordered = np.sort(values, axis=0)
     return np.minimum(middle - half, ordered[inside - 1]), np.maximum(middle + half, ordered[-inside])

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from netagents.records.record_models import Count, Iteration, Record, Seconds, Text, Word
 
-Finite = Annotated[float, Field(ge=-1e300, le=1e300)]
+Finite = Annotated[float, Field(ge=-1e150, le=1e150)]
 Found = tuple[Finite | None, Finite | None, Finite | None, Count]
 """A value, the edges of its 95 % interval where it has them, and how many samples are behind it."""
 Measured = tuple[Finite, Finite | None, Finite | None, Count]

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netagents.experiment.named_code import names_of
-from netagents.intervals import Interval, run_interval
+from netagents.intervals import Interval, run_interval, standard_deviation
 from netagents.records.column_table import ColumnTable
 from netagents.records.run_reader import Run
 from netagents.studies.power_sources import power_source
@@ -99,10 +99,9 @@ def power_tables(
 
 
 def _deviation(values: list[float]) -> float:
-    """Standard deviation over those that are known; NaN with fewer than two, infinite where squares have no number."""
-    known = [value for value in values if np.isfinite(value)]
-    with np.errstate(over="ignore"):
-        return float(np.std(known, ddof=1)) if len(known) > 1 else float("nan")
+    """Standard deviation over those that are known; NaN with fewer than two."""
+    known = np.array([value for value in values if np.isfinite(value)])
+    return float(standard_deviation(known)) if len(known) > 1 else float("nan")
 
 
 def share_of_return(value: float, baseline: float, untrained: float) -> float:

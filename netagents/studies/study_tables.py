@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from netagents.errors import RunDirectoryError
 from netagents.intervals import Interval, interquartile_mean, run_interval
 from netagents.learning.prepared_experiment import prepare
 from netagents.messages import Kind, RadiusKind
@@ -88,6 +89,12 @@ def collect(study: Study, directory: StudyDirectory) -> Collected:
 
 
 def _read(study: Study, setting: StudySetting, seed: int, run: Run, result: Mapping[str, Any], cost: Cost) -> _Read:
+    if len(run.returns) == 0:
+        raise RunDirectoryError(
+            "holds no iteration of a finished run",
+            where=str(run.path / "metrics.jsonl"),
+            fix=f"remove {run.path}; the same study command carries it out again",
+        )
     objective = np.nanmean(run.agent_metric("objective"), axis=1)
     curve = {"return": run.returns, "discounted_return": run.discounted_returns, "objective": objective}[study.measure]
     recorded = len(curve)

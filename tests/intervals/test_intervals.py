@@ -179,3 +179,9 @@ def test_a_sentence_about_groups_has_numbers_intervals_and_its_reason() -> None:
     few = leader_sentence(["a", "b"], [low._replace(n=3), high._replace(n=3)], "final return")
     assert few.startswith("Too few seeds to tell whose final return is highest (n = 3, 5 at least): b with 2 [")
     assert "These seeds do not tell whose" in leader_sentence(["a", "b"], [low, low._replace(value=1.05)], "final return")
+
+
+def test_values_whose_squares_are_no_numbers_have_an_unbounded_interval_and_no_warning() -> None:
+    interval = mean_interval([1e300, -1e300, 0.0])
+    assert (interval.low, interval.high) == (-np.inf, np.inf)
+    assert run_interval([1e300, -1e300, 0.0]).high == np.inf
