@@ -81,7 +81,7 @@ TASKS = {
             "signals.0.ramp=15",
             "runtime.launcher=in_process",
         ),
-        (5.0,),
+        (5.0, 50.0),
         64,
     ),
 }
