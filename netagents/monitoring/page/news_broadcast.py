@@ -94,7 +94,8 @@ class NewsBroadcast:
                     self._waiting.append(each)
             await asyncio.sleep(0)  # visitors send what they were given
             cost = time.process_time() - start
-            self._due = now + (0.0 if self._feed.history.behind else min(max(UPDATE_SECONDS, cost / self._share()), LONGEST_PAUSE))
+            pause = 0.0 if self._feed.history.behind else min(max(UPDATE_SECONDS, cost / self._share()), LONGEST_PAUSE)
+            self._due = max(now, self._due + pause)  # from when it was due, so that the work itself makes updates no rarer
 
     def _share(self) -> float:
         """Of a core that the page may take now."""

@@ -14,7 +14,7 @@ const MOST_TEAM = 8000;
 const MOST_AGENTS = 1200;
 const MOST_TIMING = 60;
 const LARGE_EVERY = 250; // milliseconds
-const UPDATE = 50;
+const UPDATE = 40; // milliseconds; with frames of a sixtieth of a second, twenty updates per second
 const REST = 4; // drawing takes at most one part in five of the time
 const HIDDEN = 20_000; // after which a hidden page hears no more; it begins again when it is seen
 
