@@ -74,6 +74,7 @@ class NewsBroadcast:
         loop = asyncio.get_running_loop()
         while self._waiting:
             await self._pause(self._due - loop.time())
+            begin = loop.time()
             pending, self._waiting = [each for each in self._waiting if not each.answer.done()], []
             ending, start = self._ending(), time.process_time()
             try:
@@ -95,7 +96,7 @@ class NewsBroadcast:
             await asyncio.sleep(0)  # visitors send what they were given
             cost = time.process_time() - start
             pause = 0.0 if self._feed.history.behind else min(max(UPDATE_SECONDS, cost / self._share()), LONGEST_PAUSE)
-            self._due = max(now, self._due + pause)  # from when it was due, so that the work itself makes updates no rarer
+            self._due = begin + pause  # from the beginning of the look, so that the work itself makes updates no rarer
 
     def _share(self) -> float:
         """Of a core that the page may take now."""
