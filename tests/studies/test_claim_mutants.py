@@ -95,6 +95,7 @@ MUTANTS: dict[str, list[Mutant]] = {
     "power-of-the-state-has-no-gradient": [replaced(regularization_claims, "_leaf", realized_leaf)],
     "power-halved-in-rely": [priced(power=0.6, task=1.0)],
     "power-return-kept-in-rely": [priced(power=0.0, task=0.8)],
+    "power-halved-among-four-cooks": [branched(0.1, 1.0)],
     "power-halved-in-the-epidemic": [priced(power=0.4, task=1.0)],
     "power-not-negative": [shifted(exact_power_claims, "realized_power", -1e-6)],
     "power-realized-at-least-ex-ante": [
