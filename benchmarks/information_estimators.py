@@ -16,6 +16,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.marked_tables import fill
+
 ROOT = Path(__file__).parent.parent
 DATA, PAGE = ROOT / "docs" / "information", ROOT / "docs" / "information.md"
 FloatArray = NDArray[np.float64]
@@ -240,16 +242,8 @@ def write(name: str, rows: list[Row]) -> None:
 
 def rendered(page: str) -> str:
     """The page with every marked place filled from the files."""
-    for name in TABLES:
-        rows = read(name)
-        lines = [list(rows[0]), ["---"] * len(rows[0]), *(list(row.values()) for row in rows)]
-        table = "\n".join("| " + " | ".join(line) + " |" for line in lines)
-        before, opening, rest = page.partition(f"<!-- table {name} -->\n")
-        _, closing, after = rest.partition("<!-- end -->")
-        if not opening or not closing:
-            raise SystemExit(f"{PAGE} has no place <!-- table {name} --> ... <!-- end -->")
-        page = f"{before}{opening}\n{table}\n\n{closing}{after}"
-    return page
+    rows_by_name = {name: read(name) for name in TABLES}
+    return fill(page, {name: [list(rows[0]), *(list(row.values()) for row in rows)] for name, rows in rows_by_name.items()}, PAGE)
 
 
 def main() -> None:

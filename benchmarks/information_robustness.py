@@ -18,6 +18,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.marked_tables import fill
+
 ROOT = Path(__file__).parent.parent
 DATA, PAGE = ROOT / "docs" / "information", ROOT / "docs" / "robustness.md"
 RUNS, RAMPS, BOUNDS = (DATA / f"robustness-{name}.csv" for name in ("runs", "ramps", "bounds"))
@@ -227,15 +229,7 @@ def tables() -> dict[str, list[list[str]]]:
 
 def rendered(page: str) -> str:
     """The page with every marked place filled."""
-    for name, lines in tables().items():
-        filled = [lines[0], ["---"] * len(lines[0]), *lines[1:]]
-        table = "\n".join("| " + " | ".join(line) + " |" for line in filled)
-        before, opening, rest = page.partition(f"<!-- table {name} -->\n")
-        _, closing, after = rest.partition("<!-- end -->")
-        if not opening or not closing:
-            raise SystemExit(f"{PAGE} has no place <!-- table {name} --> ... <!-- end -->")
-        page = f"{before}{opening}\n{table}\n\n{closing}{after}"
-    return page
+    return fill(page, tables(), PAGE)
 
 
 def main() -> None:

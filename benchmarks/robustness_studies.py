@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.figure_style import ACCENT, INK, MAIN, QUIET, calm, new_figure, png
+from benchmarks.marked_tables import fill
 
 ROOT = Path(__file__).parent.parent
 DATA, PAGE, PICTURE = ROOT / "docs" / "information", ROOT / "docs" / "robustness.md", ROOT / "docs" / "figures" / "robustness-scaling.png"
@@ -181,15 +182,7 @@ def tables() -> dict[str, list[Sequence[str]]]:
 
 def rendered(page: str) -> str:
     """The page with every marked place filled."""
-    for name, lines in tables().items():
-        filled = [lines[0], ["---"] * len(lines[0]), *lines[1:]]
-        table = "\n".join("| " + " | ".join(line) + " |" for line in filled)
-        before, opening, rest = page.partition(f"<!-- table {name} -->\n")
-        _, closing, after = rest.partition("<!-- end -->")
-        if not opening or not closing:
-            raise SystemExit(f"{PAGE} has no place <!-- table {name} --> ... <!-- end -->")
-        page = f"{before}{opening}\n{table}\n\n{closing}{after}"
-    return page
+    return fill(page, tables(), PAGE)
 
 
 def main() -> None:
